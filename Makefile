@@ -87,7 +87,8 @@ soak: venv-test redis-server ## the long proofs, which `test` leaves out
 	pytest -m soak tests $(ARGS)
 
 bench: venv-test redis-server ## side-by-side runs against other ways of doing it (ARGS=--quick proves they work)
-	@shopt -s nullglob; for benchmark in benchmarks/[!_]*.py; do echo "== $$benchmark"; python "$$benchmark" $(ARGS); done
+	@shopt -s nullglob; for benchmark in benchmarks/[!_]*.py; do echo "== $$benchmark"; \
+		PYTHONPATH=$(ANSIBLE_COLLECTIONS_PATH) python "$$benchmark" $(ARGS); done
 
 ##### Publish
 

@@ -13,237 +13,223 @@ it stopped. Roles are never forced back: wanted are so many primaries with so ma
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field, replace
+from collections import Counter
 
-from ._cluster_layout import Layout, Node, assign_replicas, lay_out
-from ._cluster_nodes import SLOT_COUNT, show_slots, slot_ranges, split_slots
+from ._cluster_election import Shards, elect, replicas_to_place
+from ._cluster_layout import Layout, crowded_zones, lay_out
+from ._cluster_refusals import permitted, refuse, refuse_overflow
+from ._cluster_repair import close_open_slots, cover_slots
+from ._cluster_slots import Transfer, cut_slots, plan_transfers
+from ._cluster_state import ALL_SLOTS, CurrentCluster, DesiredCluster, Member, report_shards, topology
+from ._cluster_steps import (
+    AddSlots,
+    Await,
+    ClusterStep,
+    CopyFunctions,
+    Detach,
+    ForgetGhost,
+    HandOver,
+    Meet,
+    MoveSlots,
+    Remove,
+    Replicate,
+    SetConfigEpoch,
+    estimated,
+    simulate,
+)
 from ._plan import Change, Plan, RedisPlatformError
-
-ALL_SLOTS = frozenset(range(SLOT_COUNT))
-
-
-@dataclass(frozen=True)
-class DesiredCluster:
-    name: str
-    nodes: tuple[Node, ...]
-    replicas: int
-
-    @classmethod
-    def from_params(cls, params: t.Mapping[str, t.Any]) -> DesiredCluster:
-        nodes = tuple(Node(node["host"], node["port"], node["zone"]) for node in params["nodes"])
-        return cls(params["name"], nodes, params["replicas"])
-
-
-@dataclass(frozen=True)
-class Member:
-    """A wanted node as it describes itself.
-
-    ``knows`` maps ids to addresses, itself included and without handshakes. ``view`` is who owns which slots in its
-    eyes, ``following`` which replica follows which primary. ``synced`` is whether a replica's link to its primary is
-    up; a primary has none and counts as synced.
-    """
-
-    node: Node
-    id: str
-    knows: t.Mapping[str, str]
-    bus_port: int = 0
-    slots: frozenset[int] = frozenset()
-    primary_id: str | None = None
-    config_epoch: int = 0
-    keys: int = 0
-    enabled: bool = True
-    synced: bool = True
-    state_ok: bool = True
-    view: t.Mapping[str, frozenset[int]] = field(default_factory=dict)
-    following: t.Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        return self.node.name
-
-    @property
-    def isolated(self) -> bool:
-        return len(self.knows) == 1
-
-    @property
-    def is_replica(self) -> bool:
-        return self.primary_id is not None
-
-
-@dataclass(frozen=True)
-class CurrentCluster:
-    members: t.Mapping[str, Member]
-    unreachable: t.Mapping[str, str] = field(default_factory=dict)
-
-    def by_id(self, node_id: str) -> Member | None:
-        return next((member for member in self.members.values() if member.id == node_id), None)
-
-
-@dataclass(frozen=True)
-class AddSlots:
-    node: str
-    slots: frozenset[int]
-    changes: bool = True
-
-    def describe(self) -> str:
-        return f"assign slots {show_slots(self.slots)} to {self.node}"
-
-
-@dataclass(frozen=True)
-class SetConfigEpoch:
-    node: str
-    epoch: int
-    changes: bool = True
-
-    def describe(self) -> str:
-        return f"set config epoch {self.epoch} on {self.node}"
-
-
-@dataclass(frozen=True)
-class Meet:
-    node: str
-    other: str
-    changes: bool = True
-
-    def describe(self) -> str:
-        return f"introduce {self.node} to {self.other}"
-
-
-@dataclass(frozen=True)
-class Replicate:
-    node: str
-    primary: str
-    changes: bool = True
-
-    def describe(self) -> str:
-        return f"make {self.node} a replica of {self.primary}"
-
-
-@dataclass(frozen=True)
-class Await:
-    """Nothing to do but wait; ``suspects`` are nodes whose bus port may be the reason."""
-
-    what: str
-    suspects: tuple[str, ...] = ()
-    changes: bool = False
-
-    def describe(self) -> str:
-        return f"wait until {self.what}"
-
-
-ClusterStep = t.Union[AddSlots, SetConfigEpoch, Meet, Replicate, Await]
 
 
 def plan_cluster(current: CurrentCluster, desired: DesiredCluster) -> Plan[ClusterStep]:
     """Raises RedisPlatformError, before anything is changed, when the nodes are not free to form this cluster."""
     layout = lay_out(desired.nodes, desired.replicas)
-    _refuse(current)
+    warnings = tuple(_zone_warnings(desired, layout))
+    degraded = refuse(current, desired)
+    if degraded:
+        return Plan((), (), (*warnings, degraded))
     rivals = _rivals(current)
     if rivals:
         return Plan((Await(f"{', '.join(rivals)} agree on who owns which slots", tuple(current.members)),))
-    assigned = _assigned_slots(current, desired, layout)
-    owners = [name for name in current.members if current.members[name].slots or assigned.get(name)]
-    if len(owners) != len(layout.primaries):
-        raise RedisPlatformError(
-            f"cluster {desired.name} has {len(owners)} primaries, and {len(desired.nodes)} nodes with {desired.replicas} "
-            f"replicas each make {len(layout.primaries)}: moving slots to change that is not supported yet; give nodes and "
-            "replicas that fit the cluster"
-        )
-    steps: list[ClusterStep] = [AddSlots(name, slots) for name, slots in assigned.items()]
-    if not any(member.slots and not member.isolated for member in current.members.values()):
-        steps += [
-            SetConfigEpoch(member.name, number)
-            for number, member in enumerate(current.members.values(), start=1)
-            if member.isolated and member.config_epoch == 0
-        ]
-    steps += _meetings(current)
-    steps += _gossip_pending(current)
-    steps += [Replicate(name, primary) for name, primary in _new_replicas(current, desired, layout, owners).items()]
-    final = simulate(current, steps)
-    steps += _settling(current if not any(step.changes for step in steps) else final)
-    return Plan(tuple(steps), tuple(_differences(current, final)))
+    planning = _Planning(current, desired, layout)
+    for stage in STAGES:
+        planning.add(stage(planning))
+    final = planning.state
+    if not any(step.changes for step in planning.steps):
+        planning.add(_settling(current))
+    else:
+        planning.add(_settling(final))
+        permitted(current, desired, planning.steps)
+    return Plan(tuple(planning.steps), tuple(_differences(current, final)), warnings)
 
 
-def simulate(current: CurrentCluster, steps: t.Iterable[ClusterStep]) -> CurrentCluster:
-    """What the nodes will say once the steps are done and gossip has spread."""
-    members = dict(current.members)
-    for step in steps:
-        if isinstance(step, Meet):
-            _merge(members, step.node, step.other)
-        elif isinstance(step, AddSlots):
-            members[step.node] = replace(members[step.node], slots=members[step.node].slots | step.slots)
-        elif isinstance(step, SetConfigEpoch):
-            members[step.node] = replace(members[step.node], config_epoch=step.epoch)
-        elif isinstance(step, Replicate):
-            primary = members[step.primary].id
-            members[step.node] = replace(members[step.node], primary_id=primary, synced=False)
-        else:
-            members = {name: replace(member, synced=True, state_ok=True) for name, member in members.items()}
-    owners = {member.id: member.slots for member in members.values() if member.slots}
-    following = {member.id: member.primary_id for member in members.values() if member.primary_id}
-    members = {
-        name: replace(
-            member,
-            view={id_: slots for id_, slots in owners.items() if id_ in member.knows},
-            following={id_: primary for id_, primary in following.items() if id_ in member.knows},
-        )
-        for name, member in members.items()
+def report_cluster(current: CurrentCluster, plan: Plan[ClusterStep]) -> dict[str, t.Any]:
+    """The topology, and what is left to do."""
+    return {
+        "shards": report_shards(current),
+        "unanswered": sorted(current.unreachable),
+        "finished": not plan,
+        "to_move": slots_to_move(plan),
     }
-    return replace(current, members=members)
 
 
-def topology(current: CurrentCluster) -> dict[str, list[str]]:
-    """Slots of each shard to its nodes, the primary first; nodes outside a shard under ``no slots``."""
-    shards: dict[str, list[str]] = {}
-    for member in sorted(current.members.values(), key=lambda member: sorted(member.slots)[:1]):
-        if member.slots:
-            replicas = sorted(other.name for other in current.members.values() if other.primary_id == member.id)
-            shards[show_slots(member.slots)] = [member.name, *replicas]
-    placed = {name for shard in shards.values() for name in shard}
-    rest = sorted(name for name in current.members if name not in placed)
-    return {**shards, **({"no slots": rest} if rest else {})}
+def slots_to_move(plan: Plan[ClusterStep]) -> dict[str, int]:
+    """In slots and, as estimates, in keys and bytes."""
+    moves = [step for step in plan.steps if isinstance(step, MoveSlots)]
+    return {
+        "slots": sum(one.slot_count for one in moves),
+        "keys": sum(one.keys for one in moves),
+        "bytes": sum(one.size for one in moves),
+    }
 
 
-def report_shards(current: CurrentCluster) -> list[dict[str, t.Any]]:
-    """The topology as data, in the order of the slots."""
+class _Planning:
+    """A plan in the making: ``state`` is what will be after the steps so far."""
+
+    def __init__(self, current: CurrentCluster, desired: DesiredCluster, layout: Layout) -> None:
+        self.current = self.state = current
+        self.desired = desired
+        self.layout = layout
+        self.steps: list[ClusterStep] = []
+
+    def add(self, steps: t.Sequence[ClusterStep]) -> None:
+        if steps:
+            self.steps += steps
+            self.state = simulate(self.state, steps)
+
+    def shards(self) -> Shards:
+        return elect(self.state, self.desired, len(self.layout.primaries))
+
+
+def _cover(planning: _Planning) -> list[ClusterStep]:
+    """The slots that nobody owns: the first steps of a new cluster, or a repair."""
+    state, desired = planning.state, planning.desired
+    missing = ALL_SLOTS.difference(*(owner.slots for owner in state.owners()))
+    if not missing:
+        return []
+    wanted = _first_slots(desired, planning.layout)
+    if _in_the_making(state, planning.layout, wanted):
+        return [AddSlots(name, slots & missing) for name, slots in wanted.items() if slots & missing]
+    return cover_slots(state, desired, missing)
+
+
+def _epochs(planning: _Planning) -> list[ClusterStep]:
+    """Different ones from the start save the nodes an election about them."""
+    members = planning.current.members.values()
+    if any(member.slots and not member.isolated for member in members):
+        return []
     return [
-        {"slots": slots, "primary": nodes[0], "replicas": nodes[1:]}
-        for slots, nodes in topology(current).items()
-        if slots != "no slots"
+        SetConfigEpoch(member.name, number)
+        for number, member in enumerate(members, start=1)
+        if member.isolated and member.config_epoch == 0
     ]
 
 
-def _refuse(current: CurrentCluster) -> None:
-    problems = [f"{name}: {reason}" for name, reason in current.unreachable.items()]
-    ids = {member.id for member in current.members.values()}
-    clusters: dict[str, list[str]] = {}
-    for member in current.members.values():
-        strangers = sorted(address for node_id, address in member.knows.items() if node_id not in ids)
-        if not member.enabled:
-            problems.append(f"{member.name} runs without cluster-enabled yes: set it and restart the instance")
-        elif strangers and not current.unreachable:
-            clusters.setdefault(", ".join(strangers), []).append(member.name)
-        elif member.keys and member.isolated:
-            problems.append(
-                f"{member.name} holds {member.keys} keys and is in no cluster yet: a new member must be empty; save what "
-                "you need, then FLUSHALL and CLUSTER RESET on it"
-            )
-        elif member.keys and not member.slots and not member.is_replica:
-            problems.append(
-                f"{member.name} holds {member.keys} keys and no slots, so it cannot become a replica: save what you need, "
-                "then FLUSHALL on it"
-            )
-    problems += [
-        f"{', '.join(names)} in a cluster with {strangers}, which the inventory does not name: add them, or, if they are "
-        "gone for good, CLUSTER FORGET them on every node; to use the nodes elsewhere, CLUSTER RESET them"
-        for strangers, names in clusters.items()
-    ]
-    for node_id in ids:
-        names = [member.name for member in current.members.values() if member.id == node_id]
-        if len(names) > 1:
-            problems.append(f"{' and '.join(names)} are one and the same server: check their hosts and ports")
-    if problems:
-        raise RedisPlatformError("; ".join(problems))
+def _introduce(planning: _Planning) -> list[ClusterStep]:
+    return [*_meetings(planning.state), *_renewed_addresses(planning.state), *_gossip_pending(planning.state)]
+
+
+def _close(planning: _Planning) -> list[ClusterStep]:
+    return close_open_slots(planning.state)
+
+
+def _promote(planning: _Planning) -> list[ClusterStep]:
+    """Replicas that shall be primaries of new shards have to leave their old one first."""
+    promoted = [name for name in planning.shards().newcomers if planning.state.members[name].is_replica]
+    if not promoted:
+        return []
+    steps: list[ClusterStep] = [Detach(name) for name in promoted]
+    after = simulate(planning.state, steps)
+    return [*steps, *_meetings(after), *_gossip_pending(after)]
+
+
+def _teach(planning: _Planning) -> list[ClusterStep]:
+    """Functions are not part of any slot, so nothing else brings them to a new primary."""
+    state = planning.state
+    source = max(state.owners(), key=lambda owner: (len(owner.libraries), owner.wanted), default=None)
+    if source is None:
+        return []
+    newcomers = [state.members[name] for name in planning.shards().newcomers]
+    lacking = [(one.name, tuple(sorted(source.libraries - one.libraries))) for one in newcomers]
+    return [CopyFunctions(source.name, name, libraries) for name, libraries in lacking if libraries]
+
+
+def _place(planning: _Planning) -> list[ClusterStep]:
+    places = replicas_to_place(planning.state, planning.desired, planning.shards(), planning.layout)
+    return [Replicate(name, primary) for name, primary in places.items()]
+
+
+def _ready(planning: _Planning) -> list[ClusterStep]:
+    """Before slots move or a replica takes over, every shard has its replicas, and newcomers know the cluster."""
+    shards = planning.shards()
+    if not (shards.newcomers or shards.leaving or shards.heirs or _transfers(planning)):
+        return []
+    return _unsynced(planning.state) or _not_ok(planning.state, shards.newcomers)
+
+
+def _hand_over(planning: _Planning) -> list[ClusterStep]:
+    return [HandOver(heir, primary) for primary, heir in planning.shards().heirs.items()]
+
+
+def _move(planning: _Planning) -> list[ClusterStep]:
+    transfers = _transfers(planning)
+    if not transfers:
+        return []
+    refuse_overflow(planning.state, transfers)
+    return [estimated(planning.state, transfers)]
+
+
+def _synced(planning: _Planning) -> list[ClusterStep]:
+    """Nobody leaves before the others can do without."""
+    if not (planning.state.ghosts or any(not member.wanted for member in planning.state.members.values())):
+        return []
+    return _unsynced(planning.state)
+
+
+def _leave(planning: _Planning) -> list[ClusterStep]:
+    removed = [Remove(member.name) for member in planning.state.members.values() if not member.wanted]
+    return [*removed, *(ForgetGhost(id_, address) for id_, address in planning.state.ghosts.items())]
+
+
+STAGES: tuple[t.Callable[[_Planning], list[ClusterStep]], ...] = (
+    _cover,
+    _epochs,
+    _introduce,
+    _close,
+    _promote,
+    _teach,
+    _place,
+    _ready,
+    _hand_over,
+    _move,
+    _place,
+    _synced,
+    _leave,
+)
+
+
+def _first_slots(desired: DesiredCluster, layout: Layout) -> dict[str, frozenset[int]]:
+    weight = {node.name: node.weight for node in desired.nodes}
+    weights = {name: weight[name] for name in layout.primaries}
+    for replica, primary in layout.replicas.items():
+        weights[primary] = max(weights[primary], weight[replica])
+    return cut_slots(weights)
+
+
+def _in_the_making(state: CurrentCluster, layout: Layout, wanted: t.Mapping[str, frozenset[int]]) -> bool:
+    """Whether somebody has begun to make just this cluster and nobody has used it yet."""
+    half_made = all(owner.slots <= wanted.get(owner.name, frozenset()) for owner in state.owners())
+    empty = not any(member.keys for member in state.members.values())
+    roles_fit = not any(state.members[name].is_replica for name in layout.primaries)
+    return half_made and empty and roles_fit and not state.ghosts
+
+
+def _transfers(planning: _Planning) -> tuple[Transfer, ...]:
+    state, desired = planning.state, planning.desired
+    shards = planning.shards()
+    owned = {owner.name: owner.slots for owner in state.owners()}
+    return plan_transfers(
+        owned, shards.weights, desired.threshold, rebalance="rebalance" in desired.allow or bool(shards.newcomers)
+    )
 
 
 def _rivals(current: CurrentCluster) -> list[str]:
@@ -251,7 +237,9 @@ def _rivals(current: CurrentCluster) -> list[str]:
 
     Raises RedisPlatformError when they do not know each other, for then they never will.
     """
-    owners = [member for member in current.members.values() if member.slots]
+    owners = current.owners()
+    if sum(len(owner.slots) for owner in owners) == len(frozenset().union(*(owner.slots for owner in owners))):
+        return []
     rivals = [one for one in owners if any(one.slots & other.slots for other in owners if other is not one)]
     if any(other.id not in one.knows for one in rivals for other in rivals):
         raise RedisPlatformError(
@@ -261,29 +249,15 @@ def _rivals(current: CurrentCluster) -> list[str]:
     return [member.name for member in rivals]
 
 
-def _assigned_slots(current: CurrentCluster, desired: DesiredCluster, layout: Layout) -> dict[str, frozenset[int]]:
-    """The slots that nobody owns yet, for the primaries of the layout."""
-    owned = {name: member.slots for name, member in current.members.items() if member.slots}
-    missing = ALL_SLOTS.difference(*owned.values())
-    if not missing:
-        return {}
-    wanted = {name: frozenset(slots) for name, slots in zip(layout.primaries, split_slots(len(layout.primaries)))}
-    half_made = all(slots <= wanted.get(name, frozenset()) for name, slots in owned.items())
-    holds_keys = [member.name for member in current.members.values() if member.keys]
-    roles_fit = not any(current.members[name].is_replica for name in layout.primaries)
-    if not half_made or holds_keys or not roles_fit:
-        raise RedisPlatformError(
-            f"cluster {desired.name}: nobody owns slots {show_slots(missing)}, and this is not a cluster in the making: "
-            "find the node that had them, or repair the cluster with redis-cli --cluster fix"
-        )
-    return {name: wanted[name] & missing for name in layout.primaries if wanted[name] & missing}
-
-
 def _meetings(current: CurrentCluster) -> list[ClusterStep]:
     """Everybody is introduced to the node that most know, and it to those it has lost; gossip does the rest."""
-    members = list(current.members.values())
-    known_by = {member.name: sum(member.id in other.knows for other in members) for member in members}
-    hub = max(members, key=lambda member: (known_by[member.name], len(member.knows), -members.index(member)))
+    members = _needed(current)
+    known: dict[str, int] = {}
+    for knows, times in _acquaintance(members):
+        for node_id in knows:
+            known[node_id] = known.get(node_id, 0) + times
+    best = max((known[member.id], member.wanted, len(member.knows)) for member in members)
+    hub = next(member for member in members if (known[member.id], member.wanted, len(member.knows)) == best)
     strangers = [Meet(member.name, hub.name) for member in members if hub.id not in member.knows]
     # A handshake that only one side has finished leaves one that knows and one that does not.
     one_sided = [
@@ -292,62 +266,78 @@ def _meetings(current: CurrentCluster) -> list[ClusterStep]:
     return [*strangers, *one_sided]
 
 
+def _needed(current: CurrentCluster) -> list[Member]:
+    """Who has to know and be known; an unwanted node without slots is about to be forgotten."""
+    return [member for member in current.members.values() if member.wanted or member.slots]
+
+
+def _acquaintance(members: t.Collection[Member]) -> list[tuple[t.Mapping[str, str], int]]:
+    """What members know, and how many know just that: mostly it is one object that all of them share."""
+    times = Counter(id(member.knows) for member in members)
+    distinct = {id(member.knows): member.knows for member in members}
+    return [(distinct[key], count) for key, count in times.items()]
+
+
+def _renewed_addresses(current: CurrentCluster) -> list[ClusterStep]:
+    """Nodes that came back under another address, which nobody has heard of."""
+    moved: dict[str, str] = {}
+    for member in current.members.values():
+        for other in current.members.values():
+            if other.id in member.lost and other.announced and member.knows[other.id] != other.announced:
+                moved.setdefault(other.name, member.name)
+    return [Meet(name, other) for name, other in moved.items()]
+
+
 def _gossip_pending(current: CurrentCluster) -> list[ClusterStep]:
     ids = {member.id: member.name for member in current.members.values()}
-    unseen = sorted(
-        {name for member in current.members.values() for id_, name in ids.items() if id_ not in member.knows}
-    )
+    unseen = {ids[id_] for knows, dummy in _acquaintance(current.members.values()) for id_ in ids.keys() - knows.keys()}
     if not unseen:
         return []
-    return [Await(f"all nodes know {', '.join(unseen)}", tuple(current.members))]
+    return [Await(f"all nodes know {', '.join(sorted(unseen))}", tuple(current.members))]
 
 
-def _new_replicas(
-    current: CurrentCluster, desired: DesiredCluster, layout: Layout, owners: t.Sequence[str]
-) -> dict[str, str]:
-    """A primary for each node that has none, and for those a shard has too many of while another lacks some."""
-    owner_ids = {current.members[name].id: name for name in owners}
-    serving = {
-        member.name: owner_ids[member.primary_id]
-        for member in current.members.values()
-        if member.primary_id in owner_ids and not member.slots
-    }
-    free = [name for name in current.members if name not in owners and name not in serving]
-    as_laid_out = all(layout.replicas.get(name) == owner for name, owner in serving.items())
-    if as_laid_out and all(layout.replicas.get(name) in owners for name in free):
-        return {name: layout.replicas[name] for name in free}
-    counts = {name: [replica for replica, owner in serving.items() if owner == name] for name in owners}
-    lacking = sum(max(0, desired.replicas - len(replicas)) for replicas in counts.values()) - len(free)
-    nodes = {member.name: member.node for member in current.members.values()}
-    poor = {nodes[name].place for name, replicas in counts.items() if len(replicas) < desired.replicas}
-
-    def worth_keeping(replica: str) -> tuple[bool, bool, str]:
-        place = nodes[replica].place
-        return place == nodes[serving[replica]].place, place not in poor, replica
-
-    surplus = [one for replicas in counts.values() for one in sorted(replicas, key=worth_keeping)[desired.replicas :]]
-    moving = surplus[: max(0, lacking)]
-    return assign_replicas(
-        [nodes[name] for name in owners],
-        [nodes[name] for name in [*free, *moving]],
-        [(nodes[replica], nodes[owner]) for replica, owner in serving.items() if replica not in moving],
-    )
+def _unsynced(state: CurrentCluster) -> list[ClusterStep]:
+    names = [member.name for member in state.members.values() if not member.synced]
+    return [Await(f"the replication link of {', '.join(names)} is up")] if names else []
 
 
-def _settling(current: CurrentCluster) -> list[ClusterStep]:
+def _not_ok(state: CurrentCluster, names: t.Iterable[str]) -> list[ClusterStep]:
+    failing = [name for name in names if not state.members[name].state_ok]
+    return [Await(f"cluster_state is ok on {', '.join(failing)}", tuple(state.members))] if failing else []
+
+
+def _settling(state: CurrentCluster) -> list[ClusterStep]:
     """What has to come true by itself before the cluster can be called good."""
-    members = current.members.values()
-    unsynced = [member.name for member in members if not member.synced]
+    unsynced = _unsynced(state)
     if unsynced:
-        return [Await(f"the replication link of {', '.join(unsynced)} is up")]
-    if any(member.view != next(iter(members)).view for member in members):
-        return [Await("all nodes agree on who owns which slots", tuple(current.members))]
-    if any(member.following != next(iter(members)).following for member in members):
-        return [Await("all nodes agree on who replicates whom", tuple(current.members))]
-    failing = [member.name for member in members if not member.state_ok]
-    if failing:
-        return [Await(f"cluster_state is ok on {', '.join(failing)}", tuple(current.members))]
-    return []
+        return unsynced
+    members = list(state.members.values())
+    if _disagree(members, lambda member: member.view):
+        return [Await("all nodes agree on who owns which slots", tuple(state.members))]
+    if _disagree(members, lambda member: member.following):
+        return [Await("all nodes agree on who replicates whom", tuple(state.members))]
+    return _not_ok(state, state.members)
+
+
+def _disagree(members: t.Sequence[Member], what: t.Callable[[Member], object]) -> bool:
+    distinct = {id(what(member)): what(member) for member in members}  # most are one and the same object
+    first = next(iter(distinct.values()), None)
+    return any(other != first for other in distinct.values())
+
+
+def _zone_warnings(desired: DesiredCluster, layout: Layout) -> t.Iterator[str]:
+    """Raises RedisPlatformError instead when anti-affinity is a condition."""
+    if desired.replicas == 0 or len({node.place for node in desired.nodes}) == 1:
+        return  # one machine for everything: somebody tries things out
+    crowded = crowded_zones(desired.nodes, len(layout.primaries))
+    if crowded:
+        message = (
+            f"{', '.join(crowded)} has more nodes than the cluster has shards ({len(layout.primaries)}): some shards have two "
+            "nodes there, which fail together; spread the nodes over more zones"
+        )
+        if desired.anti_affinity == "fail":
+            raise RedisPlatformError(f"cluster {desired.name}: {message}, or set anti_affinity to warn")
+        yield message
 
 
 def _differences(current: CurrentCluster, final: CurrentCluster) -> t.Iterator[Change]:
@@ -356,22 +346,3 @@ def _differences(current: CurrentCluster, final: CurrentCluster) -> t.Iterator[C
         old, new = before.get(slots), after.get(slots)
         if old != new:
             yield Change(f"shard {slots}" if slots != "no slots" else slots, old, new)
-
-
-def _merge(members: dict[str, Member], one: str, other: str) -> None:
-    """Gossip: whoever is known, however indirectly, gets to know all the others."""
-    together = {**members[one].knows, **members[other].knows}
-    before: t.Mapping[str, str] = {}
-    while len(before) < len(together):
-        before = together
-        for member in members.values():
-            if member.id in before:
-                together = {**together, **member.knows}
-    for name, member in members.items():
-        if member.id in together:
-            members[name] = replace(member, knows=together)
-
-
-def add_slots_words(slots: frozenset[int]) -> list[int]:
-    """The arguments of CLUSTER ADDSLOTSRANGE."""
-    return [bound for pair in slot_ranges(slots) for bound in pair]

@@ -11,35 +11,52 @@ import ipaddress
 import socket
 import time
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 
-from ._cluster import (
+from ._cluster_layout import Node
+from ._cluster_nodes import Peer, parse_cluster_nodes, slot_ranges
+from ._cluster_repair import slots_in_question
+from ._cluster_state import CurrentCluster, DesiredCluster, Member
+from ._cluster_steps import (
     AddSlots,
     Await,
+    CloseSlots,
     ClusterStep,
-    CurrentCluster,
-    DesiredCluster,
+    CopyFunctions,
+    Detach,
+    HandOver,
     Meet,
-    Member,
+    MoveSlots,
+    Remove,
     Replicate,
+    ReturnKeys,
     SetConfigEpoch,
-    add_slots_words,
 )
-from ._cluster_layout import Node
-from ._cluster_nodes import parse_cluster_nodes
-from ._info import count_keys
+from ._info import count_keys, parse_info
 from ._plan import NotReady, Plan, RedisPlatformError
-from ._redis_client import Server, Settings, Unreachable
+from ._redis_client import AccessDenied, CommandFailed, Reply, Server, Settings, Unreachable
+from ._slot_mover import Endpoint, SlotMover
 
 _PATIENCE = 3.0  # seconds of waiting after which bus ports are tried, to name the one that is closed
 _PROBE_LIMIT = 1.0
+_AT_ONCE = 32  # connections that are used at the same time
+_NEWS_INTERVAL = 1.0  # seconds before the same is told to the same node again
+_NEWS_AT_ONCE = 16  # nodes that one node speaks to between two looks
+_FAILOVER_LIMIT = 10.0  # seconds; Redis itself gives up a manual failover after 5
+
+R = t.TypeVar("R")
 
 
 class ClusterGateway:
-    def __init__(self, desired: DesiredCluster, settings: Settings) -> None:
+    """``time_budget`` is how many seconds slots may move before the next look; without, until all have moved."""
+
+    def __init__(self, desired: DesiredCluster, settings: Settings, time_budget: float | None = None) -> None:
+        self.settings = settings
         self._servers = {node.name: Server(settings.at(node.host, node.port)) for node in desired.nodes}
         self._nodes = {node.name: node for node in desired.nodes}
-        self._members: dict[str, Member] = {}
-        self._handshakes: dict[str, list[str]] = {}
+        self._readings: dict[str, _Reading] = {}
+        self._deadline = None if time_budget is None else time.monotonic() + time_budget
+        self._told: dict[tuple[str, str], float] = {}
         self._awaited: Await | None = None
         self._waiting_since = 0.0
         self._hint = ""
@@ -49,13 +66,16 @@ class ClusterGateway:
             server.close()
 
     def read(self) -> CurrentCluster:
-        self._members, unreachable = {}, {}
-        for name, server in self._servers.items():
-            try:
-                self._members[name], self._handshakes[name] = _read_member(self._nodes[name], server)
-            except Unreachable as problem:
-                unreachable[name] = f"{problem}; start it, or open its port"
-        return CurrentCluster(dict(self._members), unreachable)
+        readings, unreachable = self._read_wanted()
+        ghosts = self._read_unwanted(readings, unreachable)
+        self._readings = readings
+        members = {name: reading.member for name, reading in readings.items()}
+        counted = slots_in_question(members.values())
+        if counted and not unreachable:
+            primaries = [name for name, member in members.items() if member.enabled and not member.is_replica]
+            for name, counts in zip(primaries, _at_once(lambda name: self._count(name, counted), primaries)):
+                members[name] = members[name].with_slot_keys(counts)
+        return CurrentCluster(members, unreachable, ghosts)
 
     def check(self, plan: Plan[ClusterStep]) -> None:
         if any(isinstance(step, Meet) for step in plan.steps):
@@ -68,23 +88,185 @@ class ClusterGateway:
 
     def apply(self, step: ClusterStep) -> None:
         if isinstance(step, Await):
+            self._spread_news()
             raise NotReady(self._reason(step))
-        server = self._servers[step.node]
         if isinstance(step, AddSlots):
-            server.call("CLUSTER", "ADDSLOTSRANGE", *add_slots_words(step.slots))
+            self._add_slots(step)
         elif isinstance(step, SetConfigEpoch):
-            server.call("CLUSTER", "SET-CONFIG-EPOCH", step.epoch)
+            self._servers[step.node].call("CLUSTER", "SET-CONFIG-EPOCH", step.epoch)
         elif isinstance(step, Meet):
-            other = self._members[step.other]
-            server.call("CLUSTER", "MEET", _ip_address(other.node), other.node.port, other.bus_port)
+            other = self._readings[step.other].member
+            self._servers[step.node].call("CLUSTER", "MEET", _ip_address(other.node), other.node.port, other.bus_port)
+        elif isinstance(step, Replicate):
+            self._replicate(step)
+        elif isinstance(step, Detach):
+            self._servers[step.node].call("CLUSTER", "RESET", "SOFT")
+        elif isinstance(step, CopyFunctions):
+            dump = self._servers[step.source].call("FUNCTION", "DUMP")
+            self._servers[step.target].call("FUNCTION", "RESTORE", dump, "REPLACE")
+        elif isinstance(step, MoveSlots):
+            self._move(step)
+        elif isinstance(step, CloseSlots):
+            _each(self._servers[step.node], [("CLUSTER", "SETSLOT", slot, "STABLE") for slot in sorted(step.slots)])
+        elif isinstance(step, ReturnKeys):
+            self._return_keys(step)
+        elif isinstance(step, HandOver):
+            self._hand_over(step)
+        elif isinstance(step, Remove):
+            self._remove(step)
         else:
-            self._replicate(server, step)
+            self._forget(step.id, self._servers)
 
-    def _replicate(self, server: Server, step: Replicate) -> None:
-        primary = self._members[step.primary].id
-        if primary not in self._members[step.node].knows:
+    # Reading
+
+    def _read_wanted(self) -> tuple[dict[str, _Reading], dict[str, str]]:
+        def read(name: str) -> _Reading | Unreachable:
+            try:
+                return _read(self._nodes[name], self._servers[name], wanted=True)
+            except Unreachable as problem:
+                return problem
+
+        found = dict(zip(self._nodes, _at_once(read, list(self._nodes))))
+        readings = {name: one for name, one in found.items() if isinstance(one, _Reading)}
+        silent = {
+            name: f"{one}; start it, or open its port" for name, one in found.items() if isinstance(one, Unreachable)
+        }
+        return readings, silent
+
+    def _read_unwanted(self, readings: dict[str, _Reading], unreachable: t.Mapping[str, str]) -> dict[str, str]:
+        """Adds the nodes that others know and that answer to ``readings``; returns those that do not."""
+        silent = {_resolved(self._nodes[name]) for name in unreachable}
+        ids = {reading.member.id for reading in readings.values()}
+        strangers = {
+            peer.id: peer
+            for reading in readings.values()
+            for peer in reading.peers
+            if peer.id not in ids and (peer.host, peer.port) not in silent
+        }
+
+        def read(peer: Peer) -> _Reading | None:
+            node = Node(peer.host or peer.hostname, peer.port)
+            if not node.host or node.name in readings:
+                return None
+            server = self._servers.setdefault(node.name, Server(self.settings.at(node.host, node.port)))
+            try:
+                reading = _read(node, server, wanted=False)
+            except RedisPlatformError:
+                return None
+            return reading if reading.member.id == peer.id else None
+
+        found = dict(zip(strangers.values(), _at_once(read, list(strangers.values()))))
+        readings.update({one.member.name: one for one in found.values() if one is not None})
+        return {peer.id: peer.address for peer, one in found.items() if one is None}
+
+    def _count(self, name: str, slots: t.Iterable[int]) -> dict[int, int]:
+        ordered = sorted(slots)
+        replies = _each(self._servers[name], [("CLUSTER", "COUNTKEYSINSLOT", slot) for slot in ordered])
+        return {slot: keys for slot, keys in zip(ordered, replies) if keys}
+
+    # Changing
+
+    def _add_slots(self, step: AddSlots) -> None:
+        words: list[str | int] = [
+            "CLUSTER",
+            "ADDSLOTSRANGE",
+            *(bound for pair in slot_ranges(step.slots) for bound in pair),
+        ]
+        if step.claim:
+            self._servers[step.node].transaction(words, ("CLUSTER", "BUMPEPOCH"))
+        else:
+            self._servers[step.node].call(*words)
+
+    def _replicate(self, step: Replicate) -> None:
+        primary = self._readings[step.primary].member.id
+        if primary not in self._readings[step.node].member.knows:
             raise NotReady(f"{step.node} does not know {step.primary} yet")
-        server.call("CLUSTER", "REPLICATE", primary)
+        self._servers[step.node].call("CLUSTER", "REPLICATE", primary)
+
+    def _move(self, step: MoveSlots) -> None:
+        mover = SlotMover(self._endpoints(), self.settings.user, self.settings.password)
+        progress = mover.move(step.transfers, self._deadline)
+        if progress.slots < step.slot_count:
+            raise NotReady(f"{progress.slots} of {step.slot_count} slots have moved")
+
+    def _endpoints(self) -> dict[str, Endpoint]:
+        addresses = {
+            peer.id: (peer.host or peer.hostname, peer.port)
+            for reading in self._readings.values()
+            for peer in reading.peers
+            if not peer.is_self and (peer.host or peer.hostname)
+        }
+        ends = {}
+        for name, reading in self._readings.items():
+            member = reading.member
+            if not member.is_replica:
+                host, port = addresses.get(member.id, (member.node.host, member.node.port))
+                ends[name] = Endpoint(name, member.id, self._servers[name], host, port)
+        return ends
+
+    def _return_keys(self, step: ReturnKeys) -> None:
+        mover = SlotMover(self._endpoints(), self.settings.user, self.settings.password)
+        mover.bring(step.source, step.owner, step.slot)
+
+    def _hand_over(self, step: HandOver) -> None:
+        server = self._servers[step.node]
+        server.call("CLUSTER", "FAILOVER")
+        deadline = time.monotonic() + _FAILOVER_LIMIT
+        while server.info("replication").get("role") != "master":
+            if time.monotonic() >= deadline:
+                raise NotReady(f"{step.node} has not taken over from {step.primary}: see the log of either")
+            time.sleep(0.05)
+
+    def _remove(self, step: Remove) -> None:
+        """All but one forget the node before it is reset, within the minute in which gossip cannot bring it back.
+
+        The one remembers it in case this run ends in between.
+        """
+        leaving = self._readings[step.node].member
+        others = [
+            name for name, reading in self._readings.items() if name != step.node and leaving.id in reading.member.knows
+        ]
+        witness, rest = others[:1], others[1:]
+        self._forget(leaving.id, rest)
+        self._servers[step.node].call("CLUSTER", "RESET", "HARD")
+        self._forget(leaving.id, witness)
+        self._servers.pop(step.node).close()
+        del self._readings[step.node]
+
+    def _forget(self, node_id: str, names: t.Iterable[str]) -> None:
+        def forget(name: str) -> None:
+            try:
+                self._servers[name].call("CLUSTER", "FORGET", node_id)
+            except CommandFailed as problem:
+                if "my master" in problem.reply:
+                    raise NotReady(f"{name} has not heard of its new primary yet") from problem
+                if "Unknown node" not in problem.reply:
+                    raise
+
+        _at_once(forget, [name for name in names if name in self._readings])
+
+    # Waiting
+
+    def _spread_news(self) -> None:
+        """Let nodes tell others at once what those do not know of them yet; gossip alone takes many seconds for it.
+
+        CLUSTER MEET makes a node send all it says of itself, also to one that knows it already.
+        """
+        now = time.monotonic()
+        news: dict[str, list[Member]] = {}
+        for name, teller in self._readings.items():
+            for other, listener in self._readings.items():
+                recently = now - self._told.get((name, other), 0.0) < _NEWS_INTERVAL
+                full = len(news.get(name, ())) >= _NEWS_AT_ONCE
+                if name != other and not recently and not full and _is_news(teller.member, listener.member):
+                    news.setdefault(name, []).append(listener.member)
+                    self._told[name, other] = self._told[other, name] = now
+
+        def tell(name: str) -> None:
+            meets = [("CLUSTER", "MEET", _ip_address(one.node), one.node.port, one.bus_port) for one in news[name]]
+            self._servers[name].pipeline(*meets)
+
+        _at_once(tell, list(news))
 
     def _reason(self, step: Await) -> str:
         now = time.monotonic()
@@ -110,8 +292,8 @@ class ClusterGateway:
     def _wrong_addresses(self) -> t.Iterator[str]:
         """A node takes another's address from the connection, which shows the wrong one on hosts with several."""
         known = {f"{_ip_address(node)}:{node.port}" for node in self._nodes.values()}
-        for name, addresses in self._handshakes.items():
-            wrong = sorted(set(addresses) - known)
+        for name, reading in self._readings.items():
+            wrong = sorted({peer.address for peer in reading.handshakes} - known)
             if wrong:
                 yield (
                     f"{name} tries to reach {', '.join(wrong)}, where no node of this cluster is: set cluster-announce-ip "
@@ -119,9 +301,10 @@ class ClusterGateway:
                 )
 
     def _closed_bus_port(self, name: str) -> str | None:
-        member = self._members.get(name)
-        if member is None:
+        reading = self._readings.get(name)
+        if reading is None:
             return None
+        member = reading.member
         try:
             socket.create_connection((member.node.host, member.bus_port), timeout=_PROBE_LIMIT).close()
         except OSError as problem:
@@ -129,14 +312,23 @@ class ClusterGateway:
         return None
 
 
-def _read_member(node: Node, server: Server) -> tuple[Member, list[str]]:
-    """The node, and the addresses of those it is shaking hands with."""
-    info = server.info()
+class _Reading(t.NamedTuple):
+    """What a node said, as the plan needs it and as commands need it."""
+
+    member: Member
+    peers: tuple[Peer, ...] = ()
+    handshakes: tuple[Peer, ...] = ()
+
+
+def _read(node: Node, server: Server, wanted: bool) -> _Reading:
+    said, state, nodes, functions, tls = server.pipeline(
+        ("INFO",), ("CLUSTER", "INFO"), ("CLUSTER", "NODES"), ("FUNCTION", "LIST"), ("CONFIG", "GET", "tls-cluster")
+    )
+    info = parse_info(_said(said))
     if info.get("cluster_enabled") != "1":
-        return Member(node, id=node.name, knows={node.name: node.name}, enabled=False), []
-    state = server.call("CLUSTER", "INFO")
-    everyone = parse_cluster_nodes(server.call("CLUSTER", "NODES"))
-    peers = [peer for peer in everyone if not peer.in_handshake]
+        return _Reading(Member(node, id=node.name, knows={node.name: node.name}, enabled=False, wanted=wanted))
+    everyone = parse_cluster_nodes(_said(nodes))
+    peers = tuple(peer for peer in everyone if not peer.in_handshake)
     myself = next(peer for peer in peers if peer.is_self)
     member = Member(
         node=node,
@@ -148,11 +340,80 @@ def _read_member(node: Node, server: Server) -> tuple[Member, list[str]]:
         config_epoch=myself.config_epoch,
         keys=count_keys(info),
         synced=info.get("master_link_status", "up") == "up",
-        state_ok="cluster_state:ok" in state,
+        state_ok="cluster_state:ok" in _said(state),
         view={peer.id: peer.slots for peer in peers if peer.slots},
         following={peer.id: peer.primary_id for peer in peers if peer.primary_id},
+        wanted=wanted,
+        # A node does not know its own address before another has spoken to it.
+        announced=myself.address if myself.host or myself.hostname else "",
+        failed=frozenset(peer.id for peer in peers if peer.failed),
+        lost=frozenset(peer.id for peer in peers if not peer.is_self and not peer.link_up),
+        migrating=myself.opened(">"),
+        importing=myself.opened("<"),
+        libraries=_library_names(_optional(functions)),
+        memory_used=int(info.get("used_memory", 0)),
+        data_size=int(info.get("used_memory_dataset", 0)),
+        memory_limit=int(info.get("maxmemory", 0)),
+        version=info.get("redis_version", ""),
+        tls=_yes_or_no(_optional(tls)),
     )
-    return member, [peer.address for peer in everyone if peer.in_handshake]
+    return _Reading(member, peers, tuple(peer for peer in everyone if peer.in_handshake))
+
+
+def _is_news(teller: Member, listener: Member) -> bool:
+    if teller.id not in listener.knows:
+        return True
+    same_slots = listener.view.get(teller.id, frozenset()) == teller.slots
+    return not (same_slots and listener.following.get(teller.id) == teller.primary_id)
+
+
+def _said(reply: Reply) -> str:
+    if isinstance(reply, Exception):
+        raise reply
+    return str(reply)
+
+
+def _optional(reply: Reply) -> Reply:
+    """Nothing where the user may not ask."""
+    if isinstance(reply, (AccessDenied, CommandFailed)):
+        return []
+    return reply
+
+
+def _library_names(functions: Reply) -> frozenset[str]:
+    return frozenset(str(library[library.index("library_name") + 1]) for library in functions)
+
+
+def _yes_or_no(pair: Reply) -> bool | None:
+    return pair[1] == "yes" if pair else None
+
+
+def _each(server: Server, commands: t.Sequence[t.Sequence[str | int]]) -> list[Reply]:
+    """The replies of all commands; raises the first that is an error."""
+    replies: list[Reply] = []
+    for first in range(0, len(commands), 1000):
+        for reply in server.pipeline(*commands[first : first + 1000]):
+            if isinstance(reply, Exception):
+                raise reply
+            replies.append(reply)
+    return replies
+
+
+A = t.TypeVar("A")
+
+
+def _at_once(action: t.Callable[[A], R], arguments: t.Sequence[A]) -> list[R]:
+    if len(arguments) < 2:
+        return [action(argument) for argument in arguments]
+    with ThreadPoolExecutor(min(_AT_ONCE, len(arguments))) as pool:
+        return list(pool.map(action, arguments))
+
+
+def _resolved(node: Node) -> tuple[str, int]:
+    try:
+        return _ip_address(node), node.port
+    except RedisPlatformError:
+        return node.host, node.port
 
 
 def _ip_address(node: Node) -> str:

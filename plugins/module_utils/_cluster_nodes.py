@@ -10,11 +10,13 @@ The text format is the one of CLUSTER NODES (https://redis.io/docs/latest/comman
 
 from __future__ import annotations
 
+import functools
 import re
 import typing as t
 from dataclasses import dataclass
 
 SLOT_COUNT = 16384
+_OPEN_SLOT = re.compile(r"\[(?P<slot>\d+)-(?P<way>[<>])-(?P<id>\w+)\]")
 _ADDRESS = re.compile(r"(?P<host>.*):(?P<port>\d+)@(?P<bus>\d+)(?:,(?P<hostname>[^,]*))?.*")
 
 
@@ -54,6 +56,11 @@ class Peer:
     def failed(self) -> bool:
         return "fail" in self.flags
 
+    def opened(self, way: str) -> dict[int, str]:
+        """Slots on their way out (``>``) or in (``<``), and the id of the other node. Only a node itself shows them."""
+        found = (_OPEN_SLOT.fullmatch(text) for text in self.open_slots)
+        return {int(one["slot"]): one["id"] for one in found if one is not None and one["way"] == way}
+
 
 def parse_cluster_nodes(text: str) -> tuple[Peer, ...]:
     return tuple(_peer(line.split()) for line in text.splitlines() if line.strip())
@@ -63,11 +70,6 @@ def _peer(fields: t.Sequence[str]) -> Peer:
     address = _ADDRESS.fullmatch(fields[1])
     if address is None:
         raise ValueError(f"not an address of CLUSTER NODES: {fields[1]}")
-    slots: set[int] = set()
-    for text in fields[8:]:
-        if not text.startswith("["):
-            first, dummy, last = text.partition("-")
-            slots.update(range(int(first), int(last or first) + 1))
     return Peer(
         id=fields[0],
         host=address["host"],
@@ -78,9 +80,18 @@ def _peer(fields: t.Sequence[str]) -> Peer:
         primary_id=None if fields[3] == "-" else fields[3],
         config_epoch=int(fields[6]),
         link_up=fields[7] == "connected",
-        slots=frozenset(slots),
+        slots=_slots(tuple(text for text in fields[8:] if not text.startswith("["))),
         open_slots=tuple(text for text in fields[8:] if text.startswith("[")),
     )
+
+
+@functools.lru_cache(maxsize=4096)  # every node says the same of all nodes, and what is one object compares fast
+def _slots(ranges: tuple[str, ...]) -> frozenset[int]:
+    slots: set[int] = set()
+    for text in ranges:
+        first, dummy, last = text.partition("-")
+        slots.update(range(int(first), int(last or first) + 1))
+    return frozenset(slots)
 
 
 def slot_ranges(slots: t.Iterable[int]) -> list[tuple[int, int]]:

@@ -18,7 +18,7 @@ from ._plan import RedisPlatformError
 from ._preflight import BUS_OFFSET
 
 Instance = t.Mapping[str, t.Any]
-_KEYS = {"name", "port", "bind", "directives", "secret_directives", "users", "zone"}
+_KEYS = {"name", "port", "bind", "directives", "secret_directives", "users", "weight", "zone"}
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 _MANAGED = {
     "port": "port",
@@ -56,15 +56,16 @@ def complete_instances(instances: t.Sequence[Instance], site: Site) -> list[dict
 def cluster_nodes(variables: t.Mapping[str, t.Any], host: str) -> list[dict[str, t.Any]]:
     """A host's instances as nodes for redis_cluster: those with ``cluster-enabled``, from the host's variables."""
     address = variables.get("redis_address") or variables.get("ansible_host") or host
-    zone = variables.get("redis_zone")
+    placing = {"zone": variables.get("redis_zone"), "weight": variables.get("redis_weight")}
     common = variables.get("redis_server_directives") or {}
     nodes = []
     for one in variables.get("redis_server_instances") or ():
         if _is_yes({**common, **(one.get("directives") or {})}.get("cluster-enabled")):
             if "port" not in one:
                 raise RedisPlatformError(f"host {host}: instance {one.get('name', '?')}: give its port")
-            node_zone = one.get("zone") or zone
-            nodes.append({"host": address, "port": one["port"], **({"zone": node_zone} if node_zone else {})})
+            own = {name: one[name] for name in placing if one.get(name)}
+            common_placing = {name: value for name, value in placing.items() if value}
+            nodes.append({"host": address, "port": one["port"], **common_placing, **own})
     return nodes
 
 

@@ -125,13 +125,15 @@ class Spec:
 class Wiring(t.Generic[D, C, S]):
     """What makes a module: how to parse, reach, plan and report one instance or deployment.
 
-    ``summarize`` adds results over all instances; one named ``failed_because`` makes the module fail with it.
+    ``outset`` adds results that tell of the first plan, ``summarize`` adds results over all instances; one named
+    ``failed_because`` makes the module fail with it.
     """
 
     parse: t.Callable[[Params], D]
     connect: t.Callable[[D, Params, Files], Gateway[C, S]]
     plan: t.Callable[[C, D], Plan[S]]
     report: t.Callable[[C, D, Plan[S]], t.Mapping[str, t.Any]]
+    outset: t.Callable[[Plan[S]], t.Mapping[str, t.Any]] = lambda first: {}
     summarize: t.Callable[[Reports, Params], t.Mapping[str, t.Any]] = lambda reports, params: {}
 
 
@@ -142,10 +144,10 @@ def run(spec: Spec, wiring: Wiring[D, C, S]) -> t.NoReturn:
     os.umask(0o077)
     if spec.needs_redis_py and _redis_client.REDIS_IMPORT_ERROR:
         module.fail_json(msg=missing_required_lib("redis"), exception=_redis_client.REDIS_IMPORT_ERROR)
-    visits: list[_Visit[D, C, S]] = []
+    visits: list[Visit[D, C, S]] = []
     try:
         for params in spec.split(module.params):
-            visits.append(_Visit(wiring, params, Files(module)))
+            visits.append(Visit(wiring, params, Files(module)))
         for visit in visits:
             visit.look()
         for visit in visits:
@@ -157,7 +159,7 @@ def run(spec: Spec, wiring: Wiring[D, C, S]) -> t.NoReturn:
     finally:
         for visit in visits:
             visit.gateway.close()
-    reports = [{**visit.report, "changed": visit.first.changes} for visit in visits]
+    reports = [{**visit.report, **wiring.outset(visit.first), "changed": visit.first.changes} for visit in visits]
     result = {**_result(visits), **wiring.summarize(reports, module.params)}
     if spec.per_instance:
         result["instances"] = reports
@@ -172,13 +174,14 @@ def run(spec: Spec, wiring: Wiring[D, C, S]) -> t.NoReturn:
     module.exit_json(**result)
 
 
-class _Visit(t.Generic[D, C, S]):
+class Visit(t.Generic[D, C, S]):
     """One instance or deployment during a run."""
 
     def __init__(self, wiring: Wiring[D, C, S], params: Params, files: Files) -> None:
         self.wiring = wiring
         self.desired = wiring.parse(params)
         self.timeout: float = params.get("timeout", DEFAULT_TIMEOUT)
+        self.time_budget: float | None = params.get("time_budget")
         self.gateway = wiring.connect(self.desired, params, files)
         self.first: Plan[S] = Plan()
         self.done: list[S] = []
@@ -190,17 +193,27 @@ class _Visit(t.Generic[D, C, S]):
         self.first = self.plan
 
     def converge(self) -> None:
-        """Apply, read and plan again until the plan is empty; gives up after the timeout, saying why."""
-        deadline = time.monotonic() + self.timeout
+        """Apply, read and plan again until the plan is empty; gives up after the timeout without progress, saying why.
+
+        Ends early, without a failure, when there has been progress and the time budget is spent.
+        """
+        started = time.monotonic()
+        deadline = started + self.timeout
         while self.plan:
             reason = self._apply()
             before = self.plan
             self._read_and_plan()
-            if self.plan and time.monotonic() >= deadline:
+            now = time.monotonic()
+            progress = self.plan.changes and self.plan != before
+            if progress:
+                deadline = now + self.timeout
+            if self.plan and now >= deadline:
                 todo = "; ".join(self.plan.describe())
                 raise RedisPlatformError(
                     f"not finished after {self.timeout:g} seconds: {reason or 'still to do: ' + todo}"
                 )
+            if progress and self.time_budget is not None and now >= started + self.time_budget:
+                return
             if self.plan and (reason or self.plan == before):
                 time.sleep(PAUSE)
 
@@ -230,7 +243,7 @@ class _Visit(t.Generic[D, C, S]):
         return ""
 
 
-def _result(visits: t.Sequence[_Visit[t.Any, t.Any, t.Any]]) -> dict[str, t.Any]:
+def _result(visits: t.Sequence[Visit[t.Any, t.Any, t.Any]]) -> dict[str, t.Any]:
     changing = [visit for visit in visits if visit.first.changes]
     return {
         "changed": bool(changing),

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from ansible_collections.microservices.redis.plugins.module_utils._cluster_layout import (
     Layout,
     Node,
-    assign_replicas,
     lay_out,
+    place_replicas,
 )
 from ansible_collections.microservices.redis.plugins.module_utils._plan import RedisPlatformError
 
@@ -67,6 +67,7 @@ def test_replicas_of_one_primary_are_apart_as_well() -> None:
         (nodes_on("AB"), 0, "needs at least 3: give at least 3 nodes"),
         (nodes_on("ABC"), -1, "give 0 or more"),
         ([*nodes_on("ABC"), Node("A", 7000, "x")], 0, "given more than once: A:7000"),
+        ([*nodes_on("ABC"), Node("A", 7009, weight=0)], 0, "A:7009: a weight is more than 0"),
     ],
 )
 def test_what_makes_no_cluster_is_refused(nodes: list[Node], replicas: int, complaint: str) -> None:
@@ -115,7 +116,7 @@ def fewest_shared(primaries: list[Node], replicas: list[Node]) -> int:
 def test_no_assignment_has_fewer_replicas_beside_their_primary(primaries: str, replicas: str) -> None:
     nodes = nodes_on(primaries + replicas)
     first, rest = nodes[:3], nodes[3:]
-    layout = Layout(tuple(node.name for node in first), assign_replicas(first, rest))
+    layout = Layout(tuple(node.name for node in first), place_replicas({node.name: [node] for node in first}, rest))
     assert shared(layout, nodes) == fewest_shared(first, rest)
 
 

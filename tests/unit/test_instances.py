@@ -140,17 +140,18 @@ def test_a_cluster_is_made_of_the_instances_that_are_cluster_enabled() -> None:
     variables = {
         "redis_address": "192.0.2.1",
         "redis_zone": "west",
+        "redis_weight": 2,
         "redis_server_directives": {"cluster-enabled": "yes"},
         "redis_server_instances": [
             {"port": 7000},
-            {"port": 7001, "zone": "east"},
+            {"port": 7001, "zone": "east", "weight": 1},
             {"port": 6379, "directives": {"cluster-enabled": False}},
         ],
     }
     nodes = cluster_nodes(variables, "h1")
     assert nodes == [
-        {"host": "192.0.2.1", "port": 7000, "zone": "west"},
-        {"host": "192.0.2.1", "port": 7001, "zone": "east"},
+        {"host": "192.0.2.1", "port": 7000, "zone": "west", "weight": 2},
+        {"host": "192.0.2.1", "port": 7001, "zone": "east", "weight": 1},
     ]
     assert login_of_nodes(nodes)[1] == {"name": "192.0.2.1:7001", "login_host": "192.0.2.1", "login_port": 7001}
 

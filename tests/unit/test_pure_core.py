@@ -15,7 +15,7 @@ import ansible_collections.microservices.redis.plugins.module_utils._plan as a_m
 PACKAGE = a_module.__name__.rpartition(".")[0]
 DIRECTORY = Path(a_module.__file__).parent
 # The shell, by name; every other file is the core.
-SHELL = {"_files", "_processes", "_redis_client", "_redis_program", "_runner"}
+SHELL = {"_files", "_processes", "_redis_client", "_redis_program", "_runner", "_slot_mover"}
 FORBIDDEN = {
     "ansible",
     "redis",
