@@ -30,6 +30,9 @@ _APPLICATION = (
 _PRESETS: t.Mapping[str, str] = {
     # The collection's own login: everything it manages, no more than it can be trusted with as root on the host.
     "admin": "~* &* +@all",
+    # redis_cluster in all it does; MIGRATE logs in at the target with it.
+    "cluster_admin": "~* -@all +ping +info +cluster +config|get +select +migrate +restore +restore-asking +asking "
+    "+memory|usage +multi +exec +unlink +function|list +function|dump +function|restore",
     "replication": "-@all +psync +replconf +ping",
     # redis_health with its probe: a key that expires and a message on a channel of its own.
     "health": "~microservices:health:* &microservices:health:* -@all +ping +info +role +cluster|info "

@@ -153,6 +153,14 @@ def _teach(planning: _Planning) -> list[ClusterStep]:
     return [CopyFunctions(source.name, name, libraries) for name, libraries in lacking if libraries]
 
 
+def _relink(planning: _Planning) -> list[ClusterStep]:
+    """A replica that hears of its primary's new address by gossip goes on trying the old one, until it is told again."""
+    members = planning.state.members.values()
+    names = {member.id: member.name for member in members}
+    misled = {member.name: names.get(member.primary_id or "") for member in members if member.misled}
+    return [Replicate(name, primary) for name, primary in misled.items() if primary]
+
+
 def _place(planning: _Planning) -> list[ClusterStep]:
     places = replicas_to_place(planning.state, planning.desired, planning.shards(), planning.layout)
     return [Replicate(name, primary) for name, primary in places.items()]
@@ -197,6 +205,7 @@ STAGES: tuple[t.Callable[[_Planning], list[ClusterStep]], ...] = (
     _close,
     _promote,
     _teach,
+    _relink,
     _place,
     _ready,
     _hand_over,

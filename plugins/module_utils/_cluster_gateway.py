@@ -79,7 +79,7 @@ class ClusterGateway:
 
     def check(self, plan: Plan[ClusterStep]) -> None:
         if any(isinstance(step, Meet) for step in plan.steps):
-            addresses = {name: _ip_address(node) for name, node in self._nodes.items()}
+            addresses = {name: reading.meeting_point()[0] for name, reading in self._readings.items()}
             local = [name for name, address in addresses.items() if ipaddress.ip_address(address).is_loopback]
             if local and len(local) < len(addresses):
                 raise RedisPlatformError(
@@ -95,8 +95,7 @@ class ClusterGateway:
         elif isinstance(step, SetConfigEpoch):
             self._servers[step.node].call("CLUSTER", "SET-CONFIG-EPOCH", step.epoch)
         elif isinstance(step, Meet):
-            other = self._readings[step.other].member
-            self._servers[step.node].call("CLUSTER", "MEET", _ip_address(other.node), other.node.port, other.bus_port)
+            self._servers[step.node].call("CLUSTER", "MEET", *self._readings[step.other].meeting_point())
         elif isinstance(step, Replicate):
             self._replicate(step)
         elif isinstance(step, Detach):
@@ -253,18 +252,17 @@ class ClusterGateway:
         CLUSTER MEET makes a node send all it says of itself, also to one that knows it already.
         """
         now = time.monotonic()
-        news: dict[str, list[Member]] = {}
+        news: dict[str, list[_Reading]] = {}
         for name, teller in self._readings.items():
             for other, listener in self._readings.items():
                 recently = now - self._told.get((name, other), 0.0) < _NEWS_INTERVAL
                 full = len(news.get(name, ())) >= _NEWS_AT_ONCE
                 if name != other and not recently and not full and _is_news(teller.member, listener.member):
-                    news.setdefault(name, []).append(listener.member)
+                    news.setdefault(name, []).append(listener)
                     self._told[name, other] = self._told[other, name] = now
 
         def tell(name: str) -> None:
-            meets = [("CLUSTER", "MEET", _ip_address(one.node), one.node.port, one.bus_port) for one in news[name]]
-            self._servers[name].pipeline(*meets)
+            self._servers[name].pipeline(*(("CLUSTER", "MEET", *listener.meeting_point()) for listener in news[name]))
 
         _at_once(tell, list(news))
 
@@ -291,9 +289,10 @@ class ClusterGateway:
 
     def _wrong_addresses(self) -> t.Iterator[str]:
         """A node takes another's address from the connection, which shows the wrong one on hosts with several."""
-        known = {f"{_ip_address(node)}:{node.port}" for node in self._nodes.values()}
+        points = [reading.meeting_point() for reading in self._readings.values()]
+        known = {(address, bus_port) for address, dummy, bus_port in points}
         for name, reading in self._readings.items():
-            wrong = sorted({peer.address for peer in reading.handshakes} - known)
+            wrong = sorted({peer.address for peer in reading.handshakes if (peer.host, peer.bus_port) not in known})
             if wrong:
                 yield (
                     f"{name} tries to reach {', '.join(wrong)}, where no node of this cluster is: set cluster-announce-ip "
@@ -304,42 +303,62 @@ class ClusterGateway:
         reading = self._readings.get(name)
         if reading is None:
             return None
-        member = reading.member
+        address, dummy, bus_port = reading.meeting_point()
         try:
-            socket.create_connection((member.node.host, member.bus_port), timeout=_PROBE_LIMIT).close()
+            socket.create_connection((address, bus_port), timeout=_PROBE_LIMIT).close()
         except OSError as problem:
-            return f"bus port {member.bus_port} of {name} does not answer ({problem}): open it in the firewall"
+            return f"bus port {bus_port} of {name} does not answer ({problem}): open it in the firewall"
         return None
 
 
 class _Reading(t.NamedTuple):
-    """What a node said, as the plan needs it and as commands need it."""
+    """What a node said, as the plan needs it and as commands need it.
+
+    ``announced_ip`` is ``cluster-announce-ip``, or nothing.
+    """
 
     member: Member
     peers: tuple[Peer, ...] = ()
     handshakes: tuple[Peer, ...] = ()
+    announced_ip: str = ""
+
+    def meeting_point(self) -> tuple[str, int, int]:
+        """Address, port and bus port where other nodes reach it; behind NAT they need not be ours."""
+        myself = next(peer for peer in self.peers if peer.is_self)
+        if self.announced_ip:
+            return self.announced_ip, myself.port, myself.bus_port
+        # What a node without the directive says of its address may be an earlier one.
+        return _ip_address(self.member.node), self.member.node.port, myself.bus_port
 
 
 def _read(node: Node, server: Server, wanted: bool) -> _Reading:
-    said, state, nodes, functions, tls = server.pipeline(
-        ("INFO",), ("CLUSTER", "INFO"), ("CLUSTER", "NODES"), ("FUNCTION", "LIST"), ("CONFIG", "GET", "tls-cluster")
+    said, state, nodes, functions, config = server.pipeline(
+        ("INFO",),
+        ("CLUSTER", "INFO"),
+        ("CLUSTER", "NODES"),
+        ("FUNCTION", "LIST"),
+        ("CONFIG", "GET", "tls-cluster", "cluster-announce-ip"),
     )
     info = parse_info(_said(said))
     if info.get("cluster_enabled") != "1":
         return _Reading(Member(node, id=node.name, knows={node.name: node.name}, enabled=False, wanted=wanted))
     everyone = parse_cluster_nodes(_said(nodes))
+    pairs = _optional(config)
+    directives = dict(zip(pairs[::2], pairs[1::2]))
+    tls = directives["tls-cluster"] == "yes" if "tls-cluster" in directives else None
     peers = tuple(peer for peer in everyone if not peer.in_handshake)
     myself = next(peer for peer in peers if peer.is_self)
+    primary = next((peer for peer in peers if peer.id == myself.primary_id), None)
     member = Member(
         node=node,
         id=myself.id,
         knows={peer.id: node.name if peer.is_self else peer.address for peer in peers},
-        bus_port=myself.bus_port,
         slots=myself.slots,
         primary_id=myself.primary_id,
         config_epoch=myself.config_epoch,
         keys=count_keys(info),
         synced=info.get("master_link_status", "up") == "up",
+        misled=_is_misled(info, primary, tls is None or tls == (server.settings.tls is not None)),
         state_ok="cluster_state:ok" in _said(state),
         view={peer.id: peer.slots for peer in peers if peer.slots},
         following={peer.id: peer.primary_id for peer in peers if peer.primary_id},
@@ -355,9 +374,19 @@ def _read(node: Node, server: Server, wanted: bool) -> _Reading:
         data_size=int(info.get("used_memory_dataset", 0)),
         memory_limit=int(info.get("maxmemory", 0)),
         version=info.get("redis_version", ""),
-        tls=_yes_or_no(_optional(tls)),
+        tls=tls,
     )
-    return _Reading(member, peers, tuple(peer for peer in everyone if peer.in_handshake))
+    handshakes = tuple(peer for peer in everyone if peer.in_handshake)
+    return _Reading(member, peers, handshakes, directives.get("cluster-announce-ip", ""))
+
+
+def _is_misled(info: t.Mapping[str, str], primary: Peer | None, same_port: bool) -> bool:
+    """``same_port`` is whether CLUSTER NODES gives us the ports that replicas use, which depends on TLS."""
+    if primary is None or not primary.link_up or info.get("master_link_status") != "down":
+        return False
+    address = (primary.host, str(primary.port))
+    sought = (info.get("master_host", ""), info.get("master_port", ""))
+    return sought != address if same_port else sought[0] != address[0]
 
 
 def _is_news(teller: Member, listener: Member) -> bool:
@@ -382,10 +411,6 @@ def _optional(reply: Reply) -> Reply:
 
 def _library_names(functions: Reply) -> frozenset[str]:
     return frozenset(str(library[library.index("library_name") + 1]) for library in functions)
-
-
-def _yes_or_no(pair: Reply) -> bool | None:
-    return pair[1] == "yes" if pair else None
 
 
 def _each(server: Server, commands: t.Sequence[t.Sequence[str | int]]) -> list[Reply]:

@@ -50,7 +50,8 @@ class Member:
     ``knows`` maps ids to addresses, itself included and without handshakes; ``failed`` are those that it deems failed
     and ``lost`` those it has no link to. ``announced`` is the address that it gives of itself. ``view`` is who owns
     which slots in its eyes, ``following`` which replica follows which primary. ``synced`` is whether a replica's link
-    to its primary is up; a primary has none and counts as synced. ``migrating`` and ``importing`` map open slots to
+    to its primary is up; a primary has none and counts as synced. ``misled`` is a replica that tries another address than
+    the one its primary has in its own eyes. ``migrating`` and ``importing`` map open slots to
     the id of the node at the other end, ``slot_keys`` counts the keys in slots whose owner is in question.
     ``memory_used``, ``data_size`` (of it, the keys) and ``memory_limit`` (``maxmemory``, or 0) are bytes.
     """
@@ -58,13 +59,13 @@ class Member:
     node: Node
     id: str
     knows: t.Mapping[str, str]
-    bus_port: int = 0
     slots: frozenset[int] = frozenset()
     primary_id: str | None = None
     config_epoch: int = 0
     keys: int = 0
     enabled: bool = True
     synced: bool = True
+    misled: bool = False
     state_ok: bool = True
     view: t.Mapping[str, frozenset[int]] = field(default_factory=dict)
     following: t.Mapping[str, str] = field(default_factory=dict)

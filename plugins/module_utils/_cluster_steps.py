@@ -222,11 +222,12 @@ class _World:
         elif isinstance(step, SetConfigEpoch):
             self._set(step.node, config_epoch=step.epoch)
         elif isinstance(step, Replicate):
-            self._set(step.node, primary_id=self.members[step.primary].id, synced=False)
+            self._set(step.node, primary_id=self.members[step.primary].id, synced=False, misled=False)
         elif isinstance(step, Detach):
             self._spread()
             member = self.members[step.node]
-            self._set(step.node, knows={member.id: member.name}, primary_id=None, synced=True, keys=0, config_epoch=0)
+            alone = {member.id: member.name}
+            self._set(step.node, knows=alone, primary_id=None, synced=True, misled=False, keys=0, config_epoch=0)
         elif isinstance(step, CopyFunctions):
             libraries = self.members[step.target].libraries | frozenset(step.libraries)
             self._set(step.target, libraries=libraries)

@@ -53,7 +53,7 @@ options:
           - A named rule set of this collection. O(users[].rules) are added to it; key and channel patterns among them take
             the place of the preset's own.
         type: str
-        choices: [admin, app_cache, app_sessions, health, replication]
+        choices: [admin, app_cache, app_sessions, cluster_admin, health, replication]
       rules:
         description:
           - ACL rules such as V(~cache:*) or V(+@read). Without a rule that allows it, a user may do nothing.

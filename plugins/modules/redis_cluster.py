@@ -21,6 +21,9 @@ description:
   - Nodes that hold keys, or that belong to another cluster, are refused before anything is changed.
   - When a node does not answer that the cluster can do without, nothing is changed, and a warning tells.
   - Run it once for a cluster, from a host that reaches the port and the cluster bus port of every node.
+  - A node is known by the id that it gives of itself. Behind NAT the addresses in O(nodes) may be those that the nodes announce
+    (C(cluster-announce-ip), C(cluster-announce-port), C(cluster-announce-bus-port)) or others under which this host reaches them.
+  - Preset V(cluster_admin) of M(microservices.redis.redis_acl) has the rights that this module needs.
 extends_documentation_fragment:
   - microservices.redis._connection
   - microservices.redis._attributes

@@ -20,13 +20,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import redis
+from certificates import Certificates
 
 # Below the ports that the kernel gives to outgoing connections, with room for the cluster bus 10000 above.
 PORTS = range(20000, 22700)
 BUS_OFFSET = 10000
 LIMIT = 15  # seconds for anything a small server does
 
-PASSWORDS = {"admin": "admin-Pw1", "health": "health-Pw2", "replication": "replication-Pw3", "app": "app-Pw4"}
+PASSWORDS = {
+    "admin": "admin-Pw1",
+    "health": "health-Pw2",
+    "replication": "replication-Pw3",
+    "app": "app-Pw4",
+    "cluster_admin": "cluster-admin-Pw5",
+}
 
 _ports_given: set[int] = set()
 
@@ -67,6 +74,7 @@ class Instance:
     program: str
     host: str = "127.0.0.1"
     secured: bool = False
+    certificates: Certificates | None = None
     clients: list[redis.Redis] = field(default_factory=list)
 
     @property
@@ -87,13 +95,20 @@ class Instance:
 
     @property
     def address(self) -> str:
-        return f"{self.host}:{self.port}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def login(self) -> dict[str, t.Any]:
         """The options by which a module reaches it."""
-        login = {"login_host": self.host, "login_port": self.port}
+        login: dict[str, t.Any] = {"login_host": self.host, "login_port": self.port}
+        if self.certificates:
+            login.update(tls=True, ca_certs=str(self.certificates.authority))
         return {**login, "login_user": "admin", "login_password": PASSWORDS["admin"]} if self.secured else login
+
+    @property
+    def encryption(self) -> dict[str, t.Any]:
+        """The arguments by which redis-py trusts it."""
+        return {"ssl": True, "ssl_ca_certs": str(self.certificates.authority)} if self.certificates else {}
 
     def directives(self, **more: object) -> dict[str, object]:
         """What every instance needs, and more, with ``_`` for ``-``."""
@@ -103,6 +118,19 @@ class Instance:
             "dir": str(self.data),
             "logfile": str(self.log),
         }
+        if self.certificates:
+            basic.update(
+                {
+                    "port": 0,
+                    "tls-port": self.port,
+                    "tls-ca-cert-file": str(self.certificates.authority),
+                    "tls-cert-file": str(self.certificates.certificate),
+                    "tls-key-file": str(self.certificates.key),
+                    "tls-auth-clients": "no",
+                    "tls-replication": "yes",
+                    "tls-cluster": "yes",
+                }
+            )
         if self.secured:
             basic["aclfile"] = str(self.aclfile)
         return {**basic, **{name.replace("_", "-"): value for name, value in more.items()}}
@@ -168,6 +196,7 @@ class Instance:
             decode_responses=True,
             single_connection_client=False,
             socket_timeout=LIMIT,
+            **self.encryption,
         )
         self.clients.append(client)
         return client

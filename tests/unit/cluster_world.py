@@ -45,9 +45,7 @@ def desired_on(hosts: str, replicas: int = 1, allow: t.Iterable[str] = PERMISSIO
 
 def fresh(desired: DesiredCluster) -> CurrentCluster:
     """Empty nodes that know nobody."""
-    members = [
-        Member(node, node.name, {node.name: node.name}, node.port + 10000, state_ok=False) for node in desired.nodes
-    ]
+    members = [Member(node, node.name, {node.name: node.name}, state_ok=False) for node in desired.nodes]
     return CurrentCluster({member.name: member for member in members})
 
 
@@ -116,7 +114,7 @@ def after(current: CurrentCluster, step: ClusterStep) -> CurrentCluster:
     assert not primary.is_replica
     assert not member.slots
     assert member.is_replica or not member.keys
-    return having(current, step.node, primary_id=primary.id, synced=False)
+    return having(current, step.node, primary_id=primary.id, synced=False, misled=False)
 
 
 def moved(current: CurrentCluster, one: Transfer) -> CurrentCluster:

@@ -277,6 +277,15 @@ def test_nodes_that_came_back_elsewhere_are_introduced_again() -> None:
     assert plan_cluster(simulate(current, plan.steps), SIX).describe() == []
 
 
+def test_a_replica_that_seeks_its_primary_where_it_was_is_told_again() -> None:
+    current = having(DONE, "B:7003", synced=False, misled=True)
+    primary = current.ids()[current.members["B:7003"].primary_id or ""].name
+    plan = plan_cluster(current, replace(SIX, allow=frozenset()))
+    assert [step.describe() for step in plan.steps if step.changes] == [f"make B:7003 a replica of {primary}"]
+    assert not plan_cluster(having(DONE, "B:7003", synced=False), SIX).changes, "copying takes its time"
+    check(run(current, SIX), SIX)
+
+
 def test_a_node_that_does_not_answer_is_no_reason_to_touch_the_others() -> None:
     members = {name: member for name, member in DONE.members.items() if name != "C:7005"}
     plan = plan_cluster(CurrentCluster(members, {"C:7005": "cannot connect"}), SIX)
