@@ -200,7 +200,7 @@ class ClusterGateway:
             member = reading.member
             if not member.is_replica:
                 host, port = addresses.get(member.id, (member.node.host, member.node.port))
-                ends[name] = Endpoint(name, member.id, self._servers[name], host, port)
+                ends[name] = Endpoint(name, member.id, self._servers[name], host, port, len(member.slots))
         return ends
 
     def _return_keys(self, step: ReturnKeys) -> None:

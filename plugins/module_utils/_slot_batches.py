@@ -77,14 +77,14 @@ def cut_phases(transfers: t.Iterable[Transfer]) -> list[list[Transfer]]:
     return phases
 
 
-def cut_batches(counts: t.Mapping[int, int]) -> t.Iterator[dict[int, int]]:
-    """Slots that move together, in order, and the number of keys in each.
+def cut_batches(counts: t.Mapping[int, int], owned: int = 0) -> t.Iterator[dict[int, int]]:
+    """Slots that move together, in order, and the number of keys in each; ``owned`` is how many the target has already.
 
     Few at first: clients that see ASK for a node that they have never heard of may fail (redis-py up to 8.1 does), so that
     they should come across a slot that has moved before they come across an open one.
     """
     batch: dict[int, int] = {}
-    moved = keys = 0
+    moved, keys = owned, 0
     for slot, count in counts.items():
         most = min(SLOTS_AT_ONCE, max(1, moved // MOVED_PER_OPEN))
         if batch and (len(batch) >= most or keys + count > KEYS_AT_ONCE):

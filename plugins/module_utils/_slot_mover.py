@@ -56,13 +56,14 @@ Command = t.Sequence[t.Union[str, int]]
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A primary: ``server`` is how we reach it, ``host`` and ``port`` are where the other nodes do."""
+    """A primary with so many ``slots``: ``server`` is how we reach it, ``host`` and ``port`` are where the other nodes do."""
 
     name: str
     id: str
     server: Server
     host: str
     port: int
+    slots: int = 0
 
 
 @dataclass
@@ -191,7 +192,7 @@ class _Passage:
         emptied: list[int] = []
         ordered = sorted(slots)
         try:
-            for batch in cut_batches(dict(zip(ordered, self._count(ordered)))):
+            for batch in cut_batches(dict(zip(ordered, self._count(ordered))), self._to.slots):
                 if stop.is_due():
                     break
                 staying, loads = self._turn(emptied, batch)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import socket
 import threading
 import typing as t
@@ -144,6 +145,27 @@ def test_nat_of_ports_and_addresses(ansible: Ansible, instance: MakeInstance) ->
         assert [inside["changed"], grown["changed"], same["changed"]] == [False, True, False]
 
 
+def test_whoever_waits_sees_slots_move(ansible: Ansible, instance: MakeInstance) -> None:
+    """Over a slow line, so that it takes a while."""
+    nodes = [instance(f"node{number}") for number in range(4)]
+    for node in nodes:
+        node.start(**QUICK)
+    ansible.play(wish(at(nodes[:3]), replicas=0))
+    with Forwarder(delay=0.01) as line:
+        far = []
+        for node in nodes:
+            far.append({"host": node.host, "port": free_port()})
+            line.forward((node.host, far[-1]["port"]), (node.host, node.port))
+        run = ansible.run(wish(far, replicas=0))
+    assert [result["failed"] for result in run.results] == [False], run.output
+    moved = [
+        int(count) for count in re.findall(r"cluster: (\d+) of 4096 slots, 0 of about 0 keys .* s left", run.output)
+    ]
+    assert len(moved) >= 2, run.output
+    assert moved == sorted(moved)
+    assert len(run.results[0]["shards"]) == 4
+
+
 def test_ipv6(ansible: Ansible, instance: MakeInstance) -> None:
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
@@ -197,7 +219,10 @@ def test_a_replica_that_seeks_its_primary_where_it_was(ansible: Ansible, instanc
 
 
 class Forwarder:
-    """Passes TCP connections on from one address to another."""
+    """Passes TCP connections on from one address to another; ``delay`` is in seconds each way."""
+
+    def __init__(self, delay: float = 0.0) -> None:
+        self._delay = delay
 
     def __enter__(self) -> Forwarder:
         self._loop = asyncio.new_event_loop()
@@ -216,7 +241,7 @@ class Forwarder:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             with contextlib.suppress(OSError):
                 back_reader, back_writer = await asyncio.open_connection(*back)
-                await asyncio.gather(pass_on(reader, back_writer), pass_on(back_reader, writer))
+                await asyncio.gather(self._pass_on(reader, back_writer), self._pass_on(back_reader, writer))
             writer.close()
 
         starting = asyncio.run_coroutine_threadsafe(asyncio.start_server(serve, *front), self._loop)
@@ -231,11 +256,11 @@ class Forwarder:
             one.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-
-async def pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    try:
-        while data := await source.read(65536):
-            target.write(data)
-            await target.drain()
-    finally:
-        target.close()
+    async def _pass_on(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        try:
+            while data := await source.read(65536):
+                await asyncio.sleep(self._delay)
+                target.write(data)
+                await target.drain()
+        finally:
+            target.close()

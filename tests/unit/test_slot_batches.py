@@ -53,15 +53,15 @@ def test_a_round_is_bounded_and_rounds_lose_no_key(loads: list[Load], units: int
     assert sent == expected
 
 
-@given(st.dictionaries(st.integers(0, 16383), st.integers(0, 3000), max_size=300))
-def test_batches_are_bounded_and_begin_small(counts: dict[int, int]) -> None:
-    batches = list(cut_batches(counts))
+@given(st.dictionaries(st.integers(0, 16383), st.integers(0, 3000), max_size=300), st.integers(0, 1000))
+def test_batches_are_bounded_and_begin_small(counts: dict[int, int], owned: int) -> None:
+    batches = list(cut_batches(counts, owned))
     assert [slot for batch in batches for slot in batch] == list(counts)
     for batch in batches:
         assert len(batch) <= SLOTS_AT_ONCE
         assert len(batch) == 1 or sum(batch.values()) <= KEYS_AT_ONCE
         assert sum(choose_listing(batch).values()) == min(KEYS_AT_ONCE, sum(batch.values()))
-    moved = 0
+    moved = owned
     for batch in batches:
         assert len(batch) <= max(1, moved // 16)
         moved += len(batch)
