@@ -161,8 +161,8 @@ def cut_off_and_finish(
     ansible.cut_off(task("redis_config", wanted), once=switching if begun else lambda: True, after=after)
     wait_until(lambda: cache.runs == running, "only what ran before runs still")
 
-    again, still = ansible.play(task("redis_config", wanted), task("redis_config", wanted))
-    assert again["changed"] or not begun
+    # Whether the second has anything left to do depends on when the kill came.
+    dummy, still = ansible.play(task("redis_config", wanted), task("redis_config", wanted))
     assert not still["changed"]
     if running:
         cache.kill()
