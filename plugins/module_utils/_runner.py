@@ -28,7 +28,9 @@ OptionSpec = dict[str, t.Any]
 Reports = t.Sequence[t.Mapping[str, t.Any]]
 
 DEFAULT_TIMEOUT = 60.0  # seconds to converge, where a module has no such option
-PAUSE = 0.1  # seconds between two looks at servers that are still settling
+# Seconds between two looks at servers that are still settling: often at first, for mostly it takes no time.
+FIRST_PAUSE = 0.02
+LONGEST_PAUSE = 0.5
 
 CONNECTION_OPTIONS: OptionSpec = {
     "login_host": {"type": "str", "default": "127.0.0.1"},
@@ -199,6 +201,7 @@ class Visit(t.Generic[D, C, S]):
         """
         started = time.monotonic()
         deadline = started + self.timeout
+        pause = FIRST_PAUSE
         while self.plan:
             reason = self._apply()
             before = self.plan
@@ -214,8 +217,11 @@ class Visit(t.Generic[D, C, S]):
                 )
             if progress and self.time_budget is not None and now >= started + self.time_budget:
                 return
+            if self.plan != before:
+                pause = FIRST_PAUSE
             if self.plan and (reason or self.plan == before):
-                time.sleep(PAUSE)
+                time.sleep(pause)
+                pause = _longer(pause)
 
     def _read_and_plan(self) -> None:
         current = self._patiently_read()
@@ -224,13 +230,15 @@ class Visit(t.Generic[D, C, S]):
 
     def _patiently_read(self) -> C:
         deadline = time.monotonic() + self.timeout
+        pause = FIRST_PAUSE
         while True:
             try:
                 return self.gateway.read()
             except NotReady as reason:
                 if time.monotonic() >= deadline:
                     raise RedisPlatformError(f"{reason}, for more than {self.timeout:g} seconds") from reason
-            time.sleep(PAUSE)
+            time.sleep(pause)
+            pause = _longer(pause)
 
     def _apply(self) -> str:
         for step in self.plan.steps:
@@ -241,6 +249,10 @@ class Visit(t.Generic[D, C, S]):
             if step.changes:
                 self.done.append(step)
         return ""
+
+
+def _longer(pause: float) -> float:
+    return min(LONGEST_PAUSE, pause * 1.25)
 
 
 def _result(visits: t.Sequence[Visit[t.Any, t.Any, t.Any]]) -> dict[str, t.Any]:
