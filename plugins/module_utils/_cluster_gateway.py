@@ -217,20 +217,17 @@ class ClusterGateway:
             time.sleep(0.05)
 
     def _remove(self, step: Remove) -> None:
-        """All but one forget the node before it is reset, within the minute in which gossip cannot bring it back.
+        """The node first: until the others have forgotten it they name it, so that a run that is cut off can be resumed.
 
-        The one remembers it in case this run ends in between.
+        The other way round it would be left as it is, for since 7.2 one that forgets tells all others to do so.
         """
-        leaving = self._readings[step.node].member
-        others = [
-            name for name, reading in self._readings.items() if name != step.node and leaving.id in reading.member.knows
-        ]
-        witness, rest = others[:1], others[1:]
-        self._forget(leaving.id, rest)
-        self._servers[step.node].call("CLUSTER", "RESET", "HARD")
-        self._forget(leaving.id, witness)
-        self._servers.pop(step.node).close()
-        del self._readings[step.node]
+        leaving = self._readings.pop(step.node).member
+        server = self._servers.pop(step.node)
+        server.call("CLUSTER", "RESET", "HARD")
+        server.close()
+        self._forget(
+            leaving.id, [name for name, reading in self._readings.items() if leaving.id in reading.member.knows]
+        )
 
     def _forget(self, node_id: str, names: t.Iterable[str]) -> None:
         def forget(name: str) -> None:
