@@ -24,7 +24,7 @@ import typing as t
 
 from ._info import Version, parse_version
 from ._plan import RedisPlatformError
-from ._redis_client import Server, Settings
+from ._redis_client import Server, Settings, Unreachable
 
 OLDEST = (7, 0)
 _START_LIMIT = 10.0  # seconds for an empty server to answer
@@ -142,8 +142,10 @@ def _await_answer(process: subprocess.Popen[bytes], output_path: str, server: Se
             with open(output_path, encoding="utf-8", errors="replace") as file:
                 output = file.read()
             raise RedisPlatformError(f"redis-server refuses this configuration: {complaint(output)}")
-        if server.is_up() and not _is_loading(server):
-            return
+        # It may end on a mistake after it began to listen: then the connection breaks, and the next look tells why.
+        with contextlib.suppress(Unreachable):
+            if server.is_up() and not _is_loading(server):
+                return
         if time.monotonic() > deadline:
             raise RedisPlatformError(f"a private redis-server did not get ready within {limit:g} seconds")
         time.sleep(0.01)
